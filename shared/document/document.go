@@ -4,9 +4,6 @@
 package document
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"strings"
 )
@@ -14,18 +11,6 @@ import (
 // Object is one JSON object. Its values are nil, bool, string, json.Number,
 // []any and Object's own underlying map[string]any: nothing else.
 type Object = map[string]any
-
-// Canonical returns obj as JSON with sorted keys, no spaces and no HTML
-// escapes: equal objects have equal texts.
-func Canonical(obj Object) []byte {
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(obj); err != nil {
-		panic(fmt.Sprintf("document: a value that JSON does not know: %v", err))
-	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
-}
 
 // Copy returns a deep copy of obj.
 func Copy(obj Object) Object { return CopyValue(obj).(Object) }
@@ -55,22 +40,26 @@ func CopyValue(v any) any {
 // lists included, replaces.
 func Merge(base, patch Object) Object {
 	out := Copy(base)
+	merge(out, patch)
+	return out
+}
+
+func merge(into, patch Object) {
 	for key, change := range patch {
 		switch change := change.(type) {
 		case nil:
-			delete(out, key)
+			delete(into, key)
 		case Object:
-			if len(change) == 0 {
-				out[key] = Object{}
-				continue
+			old, ok := into[key].(Object)
+			if !ok || len(change) == 0 {
+				old = Object{}
+				into[key] = old
 			}
-			old, _ := out[key].(Object)
-			out[key] = Merge(old, change)
+			merge(old, change)
 		default:
-			out[key] = CopyValue(change)
+			into[key] = CopyValue(change)
 		}
 	}
-	return out
 }
 
 // Public returns a shallow copy of obj without its private root keys: those
@@ -116,8 +105,8 @@ func Flag(obj Object, otherwise bool, path ...string) bool {
 	return otherwise
 }
 
-// Put sets the value at path, making the objects on the way. It overwrites
-// whatever on the way is no object.
+// Put sets the value at path, which has at least one key, making the objects on
+// the way. It overwrites whatever on the way is no object.
 func Put(obj Object, value any, path ...string) {
 	for _, key := range path[:len(path)-1] {
 		next, ok := obj[key].(Object)
@@ -130,7 +119,7 @@ func Put(obj Object, value any, path ...string) {
 	obj[path[len(path)-1]] = value
 }
 
-// Remove deletes the value at path, if it is there.
+// Remove deletes the value at path, which has at least one key, if it is there.
 func Remove(obj Object, path ...string) {
 	parent, ok := At(obj, path[:len(path)-1]...)
 	if members, isObject := parent.(Object); ok && isObject {
