@@ -72,11 +72,17 @@ func (e Endpoint) route(req *Request, reply *Reply) error {
 			*reply, err = e.serve(r.Context(), req)
 		})
 	}
-	if _, pattern := mux.Handler(req.http); pattern != "" {
-		mux.ServeHTTP(nil, req.http)
-	}
+	mux.ServeHTTP(nowhere{}, req.http)
 	return err
 }
+
+// nowhere takes what ServeMux itself would answer to a path that is unknown or
+// not clean: that is a 404 here.
+type nowhere struct{}
+
+func (nowhere) Header() http.Header         { return http.Header{} }
+func (nowhere) Write(b []byte) (int, error) { return len(b), nil }
+func (nowhere) WriteHeader(int)             {}
 
 // serve is the way of every request: decode, admit, handle.
 func (e Endpoint) serve(ctx context.Context, req *Request) (reply Reply, err error) {

@@ -195,9 +195,10 @@ func TestPanicIsA500(t *testing.T) {
 
 func TestUnknownPathIsA404(t *testing.T) {
 	t.Parallel()
-	w, reply, _ := call(t, echo, "GET", "/other", "", "")
-	if w.Code != 404 || reply["message"] != "not_found" {
-		t.Errorf("got %d %v", w.Code, reply)
+	for _, path := range []string{"/other", "/things//x", "/things/../things", "/things/x/"} {
+		if w, reply, _ := call(t, echo, "GET", path, "", ""); w.Code != 404 || reply["message"] != "not_found" {
+			t.Errorf("%s: got %d %v", path, w.Code, reply)
+		}
 	}
 }
 

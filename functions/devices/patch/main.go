@@ -1,0 +1,45 @@
+// Command patch serves PATCH /accounts/{account_id}/devices/{device_id}.
+//
+// Template: DevicesPatchFunction. Sample event: events/devices/patch.json.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/dialplane/dialplane/shared/auth"
+	"github.com/dialplane/dialplane/shared/device"
+	"github.com/dialplane/dialplane/shared/document"
+	"github.com/dialplane/dialplane/shared/endpoint"
+	"github.com/dialplane/dialplane/shared/schema"
+	"github.com/dialplane/dialplane/shared/table"
+)
+
+var routes = []string{"PATCH /accounts/{account_id}/devices/{device_id}"}
+
+//go:embed schema.json
+var schemaJSON []byte
+
+func main() {
+	core := table.MustOpenCore()
+	devices := device.Service{Store: core, Schema: schema.MustCompile(schemaJSON), Now: time.Now}
+	endpoint.Start(endpoint.Endpoint{Name: "devices/patch", Routes: routes, Gate: auth.NewGate(core), Handle: patch(devices)})
+}
+
+type patcher interface {
+	Patch(ctx context.Context, by device.Actor, old device.Device, data document.Object) (device.Device, error)
+}
+
+// patch merges the data into the document; null removes.
+func patch(devices patcher) endpoint.Handler {
+	return func(ctx context.Context, r *endpoint.Request) (endpoint.Reply, error) {
+		d, err := devices.Patch(ctx, r.Session.Actor(r.ID), *r.Session.Device, r.Data)
+		if err != nil {
+			return endpoint.Reply{}, fmt.Errorf("patch device: %w", err)
+		}
+		return endpoint.Reply{Status: http.StatusOK, Data: d.View(), Revision: d.Revision()}, nil
+	}
+}
