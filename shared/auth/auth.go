@@ -23,7 +23,8 @@ type Gate struct {
 	Store Store
 	Now   func() time.Time
 
-	keys keyCache
+	keys     keyCache
+	verified tokenCache
 }
 
 // NewGate returns a gate over store.

@@ -22,6 +22,8 @@ type Device struct {
 	Modified  time.Time
 	By        Author
 	Doc       document.Object // the whole public document, without its id
+
+	text string // Doc as canonical JSON, if it has been made: see Text
 }
 
 // Author says on whose behalf a document was last written (Kazoo's

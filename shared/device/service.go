@@ -38,7 +38,8 @@ type Actor struct {
 	Superduper bool // the caller may do what only Kazoo's superduper admins may
 }
 
-// Create stores a new device of data. Its id is data's `id`, if it has one.
+// Create stores a new device of data, which it takes over. Its id is data's
+// `id`, if it has one.
 //
 // Errors: fault.Invalid naming each broken property; fault.Conflict if the id
 // is taken; fault.TooLarge; fault.Unavailable.
@@ -57,11 +58,10 @@ func (s Service) Create(ctx context.Context, by Actor, data document.Object) (De
 	return s.write(ctx, by, Device{}, d, data)
 }
 
-// Replace stores data in place of old's document. A device keeps its type if
-// data says nothing of it. Errors as for Create; fault.Conflict if old is no
+// Replace stores data, which it takes over, in place of old's document. A
+// device keeps its type if data says nothing of it. Errors as for Create; fault.Conflict if old is no
 // longer what is stored.
 func (s Service) Replace(ctx context.Context, by Actor, old Device, data document.Object) (Device, error) {
-	data = document.Copy(data)
 	if kept, has := old.Doc["device_type"]; has {
 		if _, says := data["device_type"]; !says {
 			data["device_type"] = kept
@@ -76,9 +76,10 @@ func (s Service) Patch(ctx context.Context, by Actor, old Device, data document.
 	return s.write(ctx, by, old, old, document.Merge(old.Doc, document.Public(data)))
 }
 
-// write runs the one way from what a client sent to what is stored.
+// write runs the one way from what a client sent to what is stored. It changes
+// data.
 func (s Service) write(ctx context.Context, by Actor, old, d Device, data document.Object) (Device, error) {
-	doc := document.Copy(document.Public(data))
+	doc := document.Public(data)
 	delete(doc, "id")
 	wantsSync := document.Flag(doc, false, "sync")
 	delete(doc, "sync")
@@ -92,11 +93,12 @@ func (s Service) write(ctx context.Context, by Actor, old, d Device, data docume
 	if err := broken.Err(); err != nil {
 		return Device{}, err
 	}
-	if size := len(document.Canonical(doc)); size > maxSize {
+	text := document.Canonical(doc)
+	if len(text) > maxSize {
 		return Device{}, fault.BodyTooLarge(maxSize)
 	}
 
-	d.Doc, d.Rev, d.Modified, d.By = doc, old.Rev+1, s.Now(), by.Author
+	d.Doc, d.text, d.Rev, d.Modified, d.By = doc, string(text), old.Rev+1, s.Now(), by.Author
 	change := Change{Device: d, Claims: claims(d, by.Account)}
 	if old.Rev > 0 {
 		change.Old = claims(old, by.Account)

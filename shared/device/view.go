@@ -3,6 +3,7 @@ package device
 import (
 	"crypto/md5"
 	"encoding/hex"
+	"encoding/json"
 	"maps"
 	"strconv"
 
@@ -17,10 +18,28 @@ func (d Device) View() document.Object {
 	return out
 }
 
+// Text returns the document as canonical JSON, which is how it is stored.
+func (d Device) Text() string {
+	if d.text == "" {
+		return string(document.Canonical(d.Doc))
+	}
+	return d.text
+}
+
+// JSON returns View as JSON.
+func (d Device) JSON() json.RawMessage {
+	id := `{"id":"` + d.ID + `"` // ident.Valid ids need no escapes
+	text := d.Text()
+	if text == "{}" {
+		return json.RawMessage(id + "}")
+	}
+	return json.RawMessage(id + "," + text[1:])
+}
+
 // Revision names this very version of the document, in the shape of a CouchDB
 // revision: "3-" and 32 hex digits.
 func (d Device) Revision() string {
-	sum := md5.Sum(document.Canonical(d.Doc))
+	sum := md5.Sum([]byte(d.Text()))
 	return strconv.FormatInt(d.Rev, 10) + "-" + hex.EncodeToString(sum[:])
 }
 

@@ -39,9 +39,9 @@ type Reply struct {
 }
 
 // envelope is Kazoo's reply (crossbar api_util, create_default_resp_envelope)
-// and, in an error, Vinix's: code, message, request_id.
+// and, in an error, Vinix's: code, message, request_id. Its data is written
+// apart.
 type envelope struct {
-	Data      any    `json:"data"`
 	Status    string `json:"status"`
 	Error     string `json:"error,omitempty"`
 	Code      string `json:"code,omitempty"`
@@ -61,14 +61,14 @@ type envelope struct {
 // write renders r and returns the status it sent.
 func (r Reply) write(w http.ResponseWriter, req *Request, now time.Time) int {
 	e := envelope{
-		Data: r.Data, Status: "success", Revision: r.Revision, AuthToken: r.Token, CommandID: r.Command,
+		Status: "success", Revision: r.Revision, AuthToken: r.Token, CommandID: r.Command,
 		RequestID: req.ID, Timestamp: now.UTC().Format(time.RFC3339), Version: Version, Node: node,
 	}
 	if e.AuthToken == "" {
 		e.AuthToken = req.Session.Raw
 	}
 	if page := r.Page; page != nil {
-		e.Data = page.Items
+		r.Data = page.Items
 		if !page.Whole {
 			size := len(page.Items)
 			e.PageSize, e.StartKey, e.NextKey = &size, page.Start, page.Next
@@ -88,13 +88,24 @@ func (r Reply) write(w http.ResponseWriter, req *Request, now time.Time) int {
 	if r.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(r.retryAfter.Seconds()))))
 	}
-	var body bytes.Buffer
-	enc := json.NewEncoder(&body)
+	body := append([]byte(`{"data":`), marshal(r.Data)...)
+	body = append(append(body, ','), marshal(e)[1:]...)
+	w.WriteHeader(r.Status)
+	w.Write(body)
+	return r.Status
+}
+
+// marshal returns v as JSON without HTML escapes. What is JSON already is
+// taken as it is.
+func marshal(v any) []byte {
+	if text, ok := v.(json.RawMessage); ok {
+		return text
+	}
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(e); err != nil { // only values of documents and our own types come here
+	if err := enc.Encode(v); err != nil { // only values of documents and our own types come here
 		panic(err)
 	}
-	w.WriteHeader(r.Status)
-	w.Write(body.Bytes())
-	return r.Status
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
 }

@@ -146,7 +146,7 @@ func identityName(in device.Claims) key {
 func encodeDevice(d device.Device) item {
 	return encode(deviceItem{
 		stored: stored{keyed: keyedBy(deviceKey(d.AccountID, d.ID)), Rev: d.Rev, Write: ident.New(),
-			Created: toMillis(d.Created), Modified: toMillis(d.Modified), Doc: encodeDoc(d.Doc)},
+			Created: toMillis(d.Created), Modified: toMillis(d.Modified), Doc: d.Text()},
 		AccountID: d.AccountID, Owner: ownerOf(d.AccountID, document.Text(d.Doc, "owner_id")),
 		ByAccount: d.By.AccountID, ByUser: d.By.UserID, RequestID: d.By.RequestID,
 	})

@@ -40,6 +40,6 @@ func create(devices creator) endpoint.Handler {
 		if err != nil {
 			return endpoint.Reply{}, fmt.Errorf("create device: %w", err)
 		}
-		return endpoint.Reply{Status: http.StatusCreated, Data: d.View(), Revision: d.Revision(), Created: d.ID}, nil
+		return endpoint.Reply{Status: http.StatusCreated, Data: d.JSON(), Revision: d.Revision(), Created: d.ID}, nil
 	}
 }

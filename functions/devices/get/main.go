@@ -22,5 +22,5 @@ func main() {
 // get answers the device that admission has read.
 func get(_ context.Context, r *endpoint.Request) (endpoint.Reply, error) {
 	d := r.Session.Device
-	return endpoint.Reply{Status: http.StatusOK, Data: d.View(), Revision: d.Revision()}, nil
+	return endpoint.Reply{Status: http.StatusOK, Data: d.JSON(), Revision: d.Revision()}, nil
 }

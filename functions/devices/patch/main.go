@@ -40,6 +40,6 @@ func patch(devices patcher) endpoint.Handler {
 		if err != nil {
 			return endpoint.Reply{}, fmt.Errorf("patch device: %w", err)
 		}
-		return endpoint.Reply{Status: http.StatusOK, Data: d.View(), Revision: d.Revision()}, nil
+		return endpoint.Reply{Status: http.StatusOK, Data: d.JSON(), Revision: d.Revision()}, nil
 	}
 }

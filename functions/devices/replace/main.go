@@ -40,6 +40,6 @@ func replace(devices replacer) endpoint.Handler {
 		if err != nil {
 			return endpoint.Reply{}, fmt.Errorf("replace device: %w", err)
 		}
-		return endpoint.Reply{Status: http.StatusOK, Data: d.View(), Revision: d.Revision()}, nil
+		return endpoint.Reply{Status: http.StatusOK, Data: d.JSON(), Revision: d.Revision()}, nil
 	}
 }
