@@ -30,8 +30,8 @@ import (
 const EndpointVariable = "DYNAMODB_ENDPOINT"
 
 // healthWait bounds how long a started server may take to answer. A JVM on a
-// busy 2-core machine took 2.2 s.
-const healthWait = 15 * time.Second
+// busy 2-core machine took up to 8 s; one that dies is noticed at once.
+const healthWait = 60 * time.Second
 
 // healthPeriod is how often a starting server is asked.
 const healthPeriod = 50 * time.Millisecond

@@ -189,7 +189,7 @@ func TestJavaMustBeNewEnough(t *testing.T) {
 func TestLaunches(t *testing.T) {
 	t.Parallel()
 	java := javaLaunch("java", "/home", Options{Port: 8001})
-	if got, want := strings.Join(java.args, " "), "java -Djava.library.path=/home/DynamoDBLocal_lib -jar /home/DynamoDBLocal.jar "+
+	if got, want := strings.Join(java.args, " "), "java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Djava.library.path=/home/DynamoDBLocal_lib -jar /home/DynamoDBLocal.jar "+
 		"-port 8001 -sharedDb -disableTelemetry -inMemory"; got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
