@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -219,5 +220,30 @@ func TestRefusedBodiesStoreNothing(t *testing.T) {
 	}
 	if got := c.call("GET", devices()+"?filter_name="+name, nil, 200); len(got.data().([]any)) != 0 {
 		t.Errorf("something was stored: %s", got.text)
+	}
+}
+
+// TestVinixBody stores the whole body of Vinix's documentation and gets it
+// back as it was sent, with nothing but defaults added.
+func TestVinixBody(t *testing.T) {
+	t.Parallel()
+	c := login(t)
+	text, err := os.ReadFile("../../shared/schema/testdata/vinix-device.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := document.Decode(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := v.(document.Object)
+	delete(sent, "device_type") // belongs to the device's creation
+	id := c.call("PUT", devices(), `{"data":{"name":"before"}}`, 201).data("id").(string)
+	c.call("POST", devices()+"/"+id, document.Object{"data": sent}, 200)
+	got := c.call("GET", devices()+"/"+id, nil, 200).data().(document.Object)
+	for _, path := range document.Changed(sent, got) {
+		if _, wasSent := document.At(sent, strings.Split(path, ".")...); wasSent {
+			t.Errorf("%s came back changed", path)
+		}
 	}
 }

@@ -55,6 +55,15 @@ func (s Session) Actor(requestID string) device.Actor {
 	}
 }
 
+// Revision returns the revision of the one document that the target named, or
+// "" if it named none.
+func (s Session) Revision() string {
+	if s.Device == nil {
+		return ""
+	}
+	return s.Device.Revision()
+}
+
 // Admit verifies a token and checks it against target in one read of the
 // store.
 //

@@ -107,6 +107,9 @@ func (e Endpoint) serve(ctx context.Context, req *Request) (reply Reply, err err
 			return Reply{}, fmt.Errorf("admit: %w", err)
 		}
 	}
+	if err := req.checkMatch(); err != nil {
+		return Reply{}, err
+	}
 	return e.Handle(ctx, req)
 }
 

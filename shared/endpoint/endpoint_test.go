@@ -238,6 +238,54 @@ func TestRequestIDsOfClients(t *testing.T) {
 	}
 }
 
+func TestConditionalGet(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, sent string
+		status     int
+	}{
+		{"Current", `"1-a"`, 304},
+		{"OneOfMany", `"9-z", W/"1-a"`, 304},
+		{"Any", "*", 304},
+		{"WithoutQuotes", "1-a", 304},
+		{"Old", `"0-a"`, 200},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			r := httptest.NewRequest("GET", "/things/t1", nil)
+			r.Header.Set("If-None-Match", test.sent)
+			w := httptest.NewRecorder()
+			Endpoint{Routes: []string{"GET /things/{thing_id}"}, Now: time.Now, Log: slog.New(slog.NewJSONHandler(io.Discard, nil)),
+				Handle: func(context.Context, *Request) (Reply, error) {
+					return Reply{Status: 200, Data: "d", Revision: "1-a"}, nil
+				}}.ServeHTTP(w, r)
+			if w.Code != test.status || (w.Body.Len() == 0) != (test.status == 304) || w.Header().Get("ETag") != `"1-a"` {
+				t.Errorf("got %d, ETag %s, body %s", w.Code, w.Header().Get("ETag"), w.Body)
+			}
+		})
+	}
+}
+
+func TestIfMatchWithoutDocumentMatchesNothing(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest("PUT", "/things", nil)
+	r.Header.Set("If-Match", "*")
+	w := httptest.NewRecorder()
+	Endpoint{Routes: []string{"PUT /things"}, Handle: echo, Now: time.Now,
+		Log: slog.New(slog.NewJSONHandler(io.Discard, nil))}.ServeHTTP(w, r)
+	if w.Code != 412 {
+		t.Errorf("got %d", w.Code)
+	}
+}
+
+func TestPrettyPrint(t *testing.T) {
+	t.Parallel()
+	w, reply, _ := call(t, echo, "PUT", "/things?pretty_print=true", "", `{"data":{"a":1}}`)
+	if !strings.Contains(w.Body.String(), "\n  \"data\": {\n    \"a\": 1\n  }") || reply["status"] != "success" {
+		t.Errorf("got %s", w.Body)
+	}
+}
+
 func TestToken(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -88,8 +88,23 @@ func (r Reply) write(w http.ResponseWriter, req *Request, now time.Time) int {
 	if r.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(r.retryAfter.Seconds()))))
 	}
+	if req.http.Method == http.MethodGet && r.Revision != "" && r.failed == "" {
+		h.Set("ETag", `"`+r.Revision+`"`)
+		if matches(req.http.Header.Get("If-None-Match"), r.Revision) {
+			h.Del("Content-Type")
+			w.WriteHeader(http.StatusNotModified)
+			return http.StatusNotModified
+		}
+	}
 	body := append([]byte(`{"data":`), marshal(r.Data)...)
 	body = append(append(body, ','), marshal(e)[1:]...)
+	if req.pretty() {
+		var indented bytes.Buffer
+		if err := json.Indent(&indented, body, "", "  "); err != nil { // it was made above
+			panic(err)
+		}
+		body = indented.Bytes()
+	}
 	w.WriteHeader(r.Status)
 	w.Write(body)
 	return r.Status

@@ -107,6 +107,35 @@ func (r *Request) token() string {
 	return ""
 }
 
+// checkMatch refuses a request whose If-Match names another revision than the
+// document has. The write that follows is refused if the document changes
+// after this was looked at, so nothing can slip between. What has no revision
+// matches nothing (RFC 9110 section 13.1.1).
+func (r *Request) checkMatch() error {
+	asked := r.http.Header.Get("If-Match")
+	if revision := r.Session.Revision(); asked != "" && !matches(asked, revision) {
+		return fault.NotMatching(revision)
+	}
+	return nil
+}
+
+// matches reports whether a list of entity tags, or "*", names revision. Tags
+// may come without their quotes, as in the envelope.
+func matches(list, revision string) bool {
+	for tag := range strings.SplitSeq(list, ",") {
+		tag = strings.Trim(strings.TrimPrefix(strings.TrimSpace(tag), "W/"), `"`)
+		if revision != "" && (tag == "*" || tag == revision) {
+			return true
+		}
+	}
+	return false
+}
+
+// pretty reports whether the client wants to read the answer itself.
+func (r *Request) pretty() bool {
+	return strings.EqualFold(r.http.Header.Get("X-Pretty-Print"), "true") || r.Query.Get("pretty_print") == "true"
+}
+
 // decode reads the envelope of a request (crossbar api_util, envelope).
 func (r *Request) decode() error {
 	if err := r.checkMediaType(); err != nil {

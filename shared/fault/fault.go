@@ -114,6 +114,13 @@ func Conflicting(cause error) error {
 	return &Error{Kind: Conflict, Code: "datastore_conflict", Data: message{Message: "conflicting documents"}, Cause: cause}
 }
 
+// NotMatching says that the document is not at the revision that the client
+// asks for.
+func NotMatching(revision string) error {
+	return &Error{Kind: PreconditionFailed, Code: "precondition_failed",
+		Data: message{Message: "the document is at another revision", Cause: revision}}
+}
+
 // Unreachable says that the store did not answer in time or refused the load.
 // Whether the write happened is unknown; the caller may retry.
 func Unreachable(cause error) error {

@@ -19,6 +19,9 @@ func TestGet(t *testing.T) {
 	if got.Data("id") != d.ID || got.Data("name") != "d" || got.Data("sip", "expire_seconds") == nil || got.Body["revision"] != d.Revision() {
 		t.Errorf("got %s", got.Text)
 	}
+	if tag := got.Header["Etag"]; len(tag) != 1 || tag[0] != `"`+d.Revision()+`"` {
+		t.Errorf("got ETag %q", tag)
+	}
 	w.Call(serve(w), "GET", w.Path("/devices/none"), "", 404)
 	w.Call(serve(w), "GET", "/accounts/"+w.Stranger.ID+"/devices/"+d.ID, "", 403)
 }

@@ -54,6 +54,23 @@ func TestUnknownDeviceIsNotFound(t *testing.T) {
 	w.Call(serve(w), "POST", w.Path("/devices/none"), `{"data":{"name":"new"}}`, 404)
 }
 
+func TestIfMatch(t *testing.T) {
+	t.Parallel()
+	w := endpointtest.New(t)
+	d := w.Device(before)
+	first := d.Revision()
+	w.IfMatch = `"2-00000000000000000000000000000000"`
+	if got := w.Call(serve(w), "POST", w.Path("/devices/"+d.ID), `{"data":{"name":"new"}}`, 412); got.Data("cause") != first {
+		t.Errorf("the answer does not tell the revision: %s", got.Text)
+	}
+	w.IfMatch = `"` + first + `"`
+	w.Call(serve(w), "POST", w.Path("/devices/"+d.ID), `{"data":{"name":"new"}}`, 200)
+	w.Call(serve(w), "POST", w.Path("/devices/"+d.ID), `{"data":{"name":"new"}}`, 412) // it is no longer that one
+	if rev := w.Stored(d.ID).Rev; rev != 2 {
+		t.Errorf("stored revision %d, want 2", rev)
+	}
+}
+
 // TestStoreThatFails changes the password, which makes a command: whatever
 // happens, it is there exactly if the change is.
 func TestStoreThatFails(t *testing.T) {

@@ -32,6 +32,7 @@ type World struct {
 	Account  account.Account
 	Stranger account.Account
 	Token    string // of Account's API key
+	IfMatch  string // sent as If-Match unless it is empty
 	Log      bytes.Buffer
 	t        testing.TB
 }
@@ -133,6 +134,9 @@ func (w *World) Call(e endpoint.Endpoint, method, target, body string, want int)
 	if w.Token != "" {
 		event.MultiValueHeaders["X-Auth-Token"] = []string{w.Token}
 	}
+	if w.IfMatch != "" {
+		event.MultiValueHeaders["If-Match"] = []string{w.IfMatch}
+	}
 	response, err := httpadapter.New(e).ProxyWithContext(context.WithoutCancel(w.t.Context()), event)
 	if err != nil {
 		w.t.Fatal(err)
@@ -146,7 +150,7 @@ func (w *World) Call(e endpoint.Endpoint, method, target, body string, want int)
 	if answer.Status != want {
 		w.t.Errorf("%s %s: got %d, want %d: %s", method, target, answer.Status, want, answer.Text)
 	}
-	if id, _ := answer.Body["request_id"].(string); id == "" || json.Valid([]byte(answer.Text)) == false {
+	if id, _ := answer.Body["request_id"].(string); id == "" || !json.Valid([]byte(answer.Text)) {
 		w.t.Errorf("answer is no envelope: %s", answer.Text)
 	}
 	return answer
