@@ -8,7 +8,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/dialplane/dialplane/shared/command"
 	"github.com/dialplane/dialplane/shared/credential"
 )
 
@@ -182,13 +181,4 @@ func ParseKey(pk, sk string) (Item, bool) {
 		return Item{}, false
 	}
 	return Item{Kind: KindCommand, AccountID: account, DeviceID: dev, ID: id}, true
-}
-
-// CommandRef returns the command that a key of core names, if it names one.
-func CommandRef(pk, sk string) (command.Ref, bool) {
-	named, ok := ParseKey(pk, sk)
-	if !ok || named.Kind != KindCommand {
-		return command.Ref{}, false
-	}
-	return command.Ref{AccountID: named.AccountID, DeviceID: named.DeviceID, ID: named.ID}, true
 }
