@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -64,7 +66,49 @@ func TestPhoneIsNotified(t *testing.T) {
 			if stored := r.store.Stored(aor); len(stored) != 0 {
 				t.Errorf("unregistered, but stored: %+v", stored)
 			}
+			for _, secret := range []string{"s3cret", alice().HA1MD5, alice().HA1SHA256, "Digest", "response="} {
+				if strings.Contains(r.log.String(), secret) {
+					t.Errorf("log has %q", secret)
+				}
+			}
 		})
+	}
+}
+
+// TestAddressesOfTheEdge has edges listen in several ways, and looks at what
+// they call themselves.
+func TestAddressesOfTheEdge(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, listen, advertised, dial, host string }{
+		{"AllIPv4", "0.0.0.0:0", "", "127.0.0.1", "127.0.0.1"},
+		{"All", "[::]:0", "", "127.0.0.1", "127.0.0.1"},
+		{"AllByIPv6", "[::]:0", "", "::1", "::1"},
+		{"IPv6", "[::1]:0", "", "::1", "::1"},
+		{"Advertised", "127.0.0.1:0", "sip.example.com:5070", "127.0.0.1", "sip.example.com"},
+	} {
+		for _, network := range []string{"udp", "tcp"} {
+			t.Run(tt.name+network, func(t *testing.T) {
+				t.Parallel()
+				store := edgetest.NewStore(t)
+				store.AddCredential(alice())
+				cfg := testConfig()
+				cfg.sipAddr, cfg.advertised = netip.MustParseAddrPort(tt.listen), tt.advertised
+				r := restartEdge(t, cfg, store, &stream{})
+				r.SIP = netip.AddrPortFrom(netip.MustParseAddr(tt.dial), r.SIP.Port())
+				p := r.phone(network, alice())
+				p.MustRegister(60)
+				r.outcome(r.give(alice(), checkSync(), nil), command.Delivered)
+				n := p.Notify()
+				port := int(r.SIP.Port())
+				if tt.advertised != "" {
+					port = 5070
+				}
+				contact := "<sip:" + net.JoinHostPort(tt.host, strconv.Itoa(port))
+				if via := n.Via(); via.Host != tt.host || via.Port != port || !strings.HasPrefix(n.GetHeader("Contact").Value(), contact) {
+					t.Errorf("got Via %s and Contact %s, want %s:%d", via, n.GetHeader("Contact").Value(), tt.host, port)
+				}
+			})
+		}
 	}
 }
 

@@ -30,7 +30,7 @@ func (r *Registrar) Live(ctx context.Context, aor credential.AOR) ([]Target, err
 	defer r.table.leave(aor, e)
 	now := r.Now()
 	if err := r.readOthers(ctx, aor, e, now); err != nil {
-		return nil, fmt.Errorf("read bindings: %w", err)
+		return nil, err
 	}
 	var out []Target
 	for _, held := range e.held {

@@ -2,6 +2,7 @@ package registrar
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -26,7 +27,7 @@ func (r *Registrar) commit(ctx context.Context, e *entry, p *plan) error {
 		}
 		if err != nil {
 			r.undo(p.aor, begun)
-			return err
+			return fmt.Errorf("store bindings: %w", err)
 		}
 	}
 	for _, i := range begun {
@@ -53,7 +54,7 @@ func (r *Registrar) commit(ctx context.Context, e *entry, p *plan) error {
 			r.table.add(e, added)
 		default:
 			i.held.CallID, i.held.CSeq = i.next.CallID, i.next.CSeq
-			i.held.deadline.Store(i.until.UnixNano())
+			r.table.extend(i.held, i.until)
 		}
 	}
 	return nil

@@ -181,6 +181,21 @@ func TestRefreshMovesTheDeadline(t *testing.T) {
 	})
 }
 
+func TestRefreshMayShortenTheDeadline(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *edge) {
+		e.register(request(1, phoneA+";expires=120"))
+		e.register(request(2, phoneA+";expires=61"))
+		if got := e.store.Count("PutBinding"); got != 1 {
+			t.Fatalf("got %d writes, want 1", got)
+		}
+		time.Sleep(62 * time.Second) // fake
+		synctest.Wait()
+		if live := e.contacts(); len(live) != 0 {
+			t.Errorf("got %v, want none", live)
+		}
+	})
+}
+
 func TestExpiredBindingIsRemovedOnceTheStoreIsBack(t *testing.T) {
 	inBubble(t, func(t *testing.T, e *edge) {
 		e.register(request(1, phoneA+";expires=60"))

@@ -26,8 +26,11 @@ func (r *Registrar) Handle(ctx context.Context, call *sipserver.Call) (*sip.Resp
 	for _, h := range answer.Headers {
 		res.AppendHeader(sip.NewHeader(h.Name, h.Value))
 	}
-	if answer.Status == sip.StatusOK && call.Transport != "UDP" && r.Trust != nil {
-		r.Trust(req.Source())
+	if answer.Status == sip.StatusOK {
+		call.Remember = true // a second time it would be out of order
+		if call.Transport != "UDP" && r.Trust != nil {
+			r.Trust(req.Source())
+		}
 	}
 	if device := answer.Fresh; device != nil && r.Fresh != nil {
 		// After the answer: a phone may not expect a NOTIFY before it.

@@ -10,6 +10,7 @@ package registrar
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"strconv"
@@ -192,7 +193,7 @@ func holdsAll(e *entry, wanted []wish, now time.Time) bool {
 func (r *Registrar) readOthers(ctx context.Context, aor credential.AOR, e *entry, now time.Time) error {
 	stored, err := r.Bindings.Bindings(ctx, aor)
 	if err != nil {
-		return err
+		return fmt.Errorf("read bindings: %w", err)
 	}
 	others, err := r.liveElsewhere(ctx, stored, now)
 	if err != nil {

@@ -18,7 +18,7 @@ type record struct {
 
 	// Guarded by table.mu: the place in the queue of deadlines, -1 if it is not
 	// there, and the deadline that it is queued for. A refresh moves only the
-	// deadline; the queue catches up when the old one comes.
+	// deadline, and the queue catches up when the old one comes.
 	index  int
 	queued int64
 }
@@ -88,14 +88,8 @@ func (t *table) add(e *entry, r *record) {
 	t.mu.Lock()
 	r.queued = r.deadline.Load()
 	heap.Push(&t.queue, r)
-	first := r.index == 0
+	t.wakeUp(r.index == 0)
 	t.mu.Unlock()
-	if first {
-		select {
-		case t.wake <- struct{}{}:
-		default:
-		}
-	}
 }
 
 // remove takes a record out of e, which the caller has entered. It returns
@@ -113,6 +107,29 @@ func (t *table) remove(e *entry, r *record) bool {
 		}
 	}
 	return false
+}
+
+// extend gives a record of an entered entry another deadline.
+func (t *table) extend(r *record, deadline time.Time) {
+	r.deadline.Store(deadline.UnixNano())
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r.index >= 0 && deadline.UnixNano() < r.queued {
+		r.queued = deadline.UnixNano()
+		heap.Fix(&t.queue, r.index)
+		t.wakeUp(r.index == 0)
+	}
+}
+
+// wakeUp makes the expiry loop look at the queue again.
+func (t *table) wakeUp(first bool) {
+	if !first {
+		return
+	}
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
 }
 
 // requeue puts a record back whose deadline has moved on. Its entry is entered.

@@ -39,8 +39,10 @@ type Call struct {
 	Transport string         // UDP or TCP
 	Local     string         // host:port of our end: of the connection, or for UDP of the socket
 
-	AOR  credential.AOR // for the log; the handler sets it once it knows
-	Then func()         // runs after the answer has been sent; the handler may set it
+	// For the handler to set.
+	AOR      credential.AOR // for the log
+	Then     func()         // runs after the answer has been sent
+	Remember bool           // a retransmission by UDP gets the same answer and not the handler
 }
 
 // Handler answers one request. An error becomes a status by its fault.Kind, and
@@ -57,6 +59,12 @@ func (s *Server) dispatch(req *sip.Request, tx sip.ServerTransaction) {
 	if req.IsAck() {
 		return // is never answered (RFC 3261 section 17.1.1.3)
 	}
+	// The last resort: a panic in a goroutine of sipgo ends the process.
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("panic outside a handler", "source", req.Source(), "err", fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+		}
+	}()
 	start := time.Now()
 	call := &Call{Request: req, Transport: req.Transport(), Local: localAddr(tx)}
 	var res *sip.Response
@@ -74,13 +82,27 @@ func (s *Server) dispatch(req *sip.Request, tx sip.ServerTransaction) {
 		defer func() { <-s.slots }()
 		res, err = s.answer(call)
 	}
-	if sendErr := tx.Respond(res); sendErr != nil {
+	if sendErr := send(call, tx, res); sendErr != nil {
 		err = errors.Join(err, fmt.Errorf("send answer: %w", sendErr))
 	}
 	s.logCall(call, res, time.Since(start), err)
 	if call.Then != nil {
 		call.Then()
 	}
+}
+
+// send sends the answer. Only one that must be remembered completes the
+// transaction, which sipgo then keeps for 32 s by UDP, at 5 KB each: a stranger
+// could make it keep millions. For all others the edge is a stateless UAS (RFC
+// 3261 section 8.2.7), which also repeats no refusal of an INVITE to an address
+// that never sent one.
+func send(call *Call, tx sip.ServerTransaction, res *sip.Response) error {
+	if t, ok := tx.(interface{ Connection() sip.Connection }); ok && !call.Remember {
+		// First, so that it does not absorb the next retransmission.
+		tx.Terminate()
+		return t.Connection().WriteMsg(res)
+	}
+	return tx.Respond(res)
 }
 
 // enter takes a slot for a handler, if one is free.
@@ -100,7 +122,7 @@ func (s *Server) answer(call *Call) (res *sip.Response, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-			call.Then = nil
+			call.Then, call.Remember = nil, false
 		}
 		if err != nil {
 			res = failure(call.Request, err)

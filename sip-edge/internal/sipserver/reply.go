@@ -1,7 +1,9 @@
 package sipserver
 
 import (
+	"hash/maphash"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -16,6 +18,9 @@ const allow = "OPTIONS, REGISTER"
 func Reply(req *sip.Request, status int, reason string) *sip.Response {
 	res := sip.NewResponseFromRequest(req, status, reason, nil)
 	res.SipVersion = "SIP/2.0" // and not what the request says
+	if to := res.To(); to != nil && !req.To().Params.Has("tag") {
+		to.Params.Add("tag", tagFor(req))
+	}
 	res.SetDestination(req.Source())
 	source, err := netip.ParseAddrPort(req.Source())
 	if via := res.Via(); via != nil && err == nil && !via.Params.Has("received") {
@@ -27,6 +32,30 @@ func Reply(req *sip.Request, status int, reason string) *sip.Response {
 		}
 	}
 	return res
+}
+
+var tagSeed = maphash.MakeSeed()
+
+// tagFor returns the To tag of the answers to req. A retransmission gets the
+// same one (RFC 3261 section 8.2.7).
+func tagFor(req *sip.Request) string {
+	var h maphash.Hash
+	h.SetSeed(tagSeed)
+	add := func(text string) {
+		h.WriteString(text)
+		h.WriteByte(0)
+	}
+	add(req.Source())
+	if via := req.Via(); via != nil {
+		add(via.Params.GetOr("branch", ""))
+	}
+	if id := req.CallID(); id != nil {
+		add(id.Value())
+	}
+	if cseq := req.CSeq(); cseq != nil {
+		add(cseq.Value())
+	}
+	return strconv.FormatUint(h.Sum64(), 36)
 }
 
 // refuse returns the answer to a request that no handler shall see, else nil.

@@ -272,24 +272,31 @@ func TestBusyServerSaysSo(t *testing.T) {
 	}
 }
 
-func TestRetransmissionIsAbsorbed(t *testing.T) {
+func TestRetransmission(t *testing.T) {
 	t.Parallel()
-	calls := make(chan struct{}, 10)
-	addr, _ := start(t, func(s *Server) {
-		s.Handle("REGISTER", func(_ context.Context, c *Call) (*sip.Response, error) {
-			calls <- struct{}{}
-			return Reply(c.Request, 200, "OK"), nil
+	for _, remember := range []bool{true, false} {
+		t.Run(fmt.Sprint(remember), func(t *testing.T) {
+			t.Parallel()
+			calls := make(chan struct{}, 10)
+			addr, _ := start(t, func(s *Server) {
+				s.Handle("REGISTER", func(_ context.Context, c *Call) (*sip.Response, error) {
+					calls <- struct{}{}
+					c.Remember = remember
+					return Reply(c.Request, 200, "OK"), nil
+				})
+			})
+			p := edgetest.NewPhone(t, "udp", addr, alice())
+			request := p.Request("REGISTER")
+			var tags []string
+			for range 3 {
+				p.Send(request)
+				tags = append(tags, p.Response().To().Params.GetOr("tag", ""))
+			}
+			want := map[bool]int{true: 1, false: 3}[remember]
+			if len(calls) != want || len(slices.Compact(tags)) != 1 || tags[0] == "" {
+				t.Errorf("got %d calls and To tags %q, want %d and one tag", len(calls), tags, want)
+			}
 		})
-	})
-	p := edgetest.NewPhone(t, "udp", addr, alice())
-	request := p.Request("REGISTER")
-	var tags []string
-	for range 3 {
-		p.Send(request)
-		tags = append(tags, p.Response().To().Params.GetOr("tag", ""))
-	}
-	if len(calls) != 1 || len(slices.Compact(tags)) != 1 {
-		t.Errorf("got %d calls and To tags %q, want one of each", len(calls), tags)
 	}
 }
 
@@ -306,6 +313,23 @@ func TestThenRunsAfterTheAnswer(t *testing.T) {
 	p.Send(p.Request("REGISTER"))
 	p.Response()
 	<-ran
+}
+
+func TestPanicAfterTheAnswerIsCaught(t *testing.T) {
+	t.Parallel()
+	addr, _ := start(t, func(s *Server) {
+		s.Handle("REGISTER", func(_ context.Context, c *Call) (*sip.Response, error) {
+			c.Then = func() { panic("oh") }
+			return Reply(c.Request, 200, "OK"), nil
+		})
+	})
+	p := edgetest.NewPhone(t, "udp", addr, alice())
+	for range 3 {
+		p.Send(p.Request("REGISTER"))
+		if res := p.Response(); res.StatusCode != 200 {
+			t.Errorf("got %d, want 200", res.StatusCode)
+		}
+	}
 }
 
 func TestStopLetsHandlersFinish(t *testing.T) {

@@ -92,6 +92,50 @@ func deliver(s *sipserver.Server, source string, raw []byte) *sip.Response {
 	return answers[len(answers)-1]
 }
 
+// TestOnlyAcceptedRegistersAreRemembered looks whether sipgo keeps a
+// transaction after it was answered.
+func TestOnlyAcceptedRegistersAreRemembered(t *testing.T) {
+	t.Parallel()
+	const rest = " sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa\r\nFrom: <sip:a@example.com>;tag=1\r\n" +
+		"To: <sip:a@example.com>\r\nCall-ID: a\r\nContact: <sip:a@192.0.2.1>\r\nCSeq: 1 "
+	for _, tt := range []struct {
+		method, source string
+		status         int
+		kept           bool
+	}{
+		{"REGISTER", trusted, 200, true}, {"REGISTER", stranger, 401, false}, {"OPTIONS", trusted, 200, false}, {"INVITE", trusted, 405, false},
+	} {
+		t.Run(tt.method+tt.source, func(t *testing.T) {
+			t.Parallel()
+			s, _ := newEdge(t)
+			msg, err := s.Parse([]byte(tt.method + rest + tt.method + "\r\n\r\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req := msg.(*sip.Request)
+			req.SetTransport("UDP")
+			req.SetSource(tt.source)
+			tx := siptest.NewServerTxRecorder(req)
+			defer tx.Terminate()
+			s.Dispatch(req, tx)
+			tx.TerminateGracefully() // as sipgo does after the handler
+			if res := tx.Result(); len(res) != 1 || res[0].StatusCode != tt.status {
+				t.Fatalf("got answers %v, want one %d", res, tt.status)
+			}
+			select {
+			case <-tx.Done():
+				if tt.kept {
+					t.Error("the transaction has ended, want it kept")
+				}
+			default:
+				if !tt.kept {
+					t.Error("the transaction is kept, want it ended")
+				}
+			}
+		})
+	}
+}
+
 const torture = "../../../events/sip/torture"
 
 // TestTorture plays the messages of RFC 4475. Where the RFC leaves a choice, or
@@ -104,7 +148,7 @@ func TestTorture(t *testing.T) {
 	}{
 		// Section 3.1.1, valid messages.
 		"valid/wsinv.sip":      {400, ""}, // sipgo does not read a Via with spaces inside
-		"valid/intmeth.sip":    {0, ""}, // has a NUL, which is not repeated
+		"valid/intmeth.sip":    {0, ""},   // has a NUL, which is not repeated
 		"valid/esc01.sip":      {405, ""},
 		"valid/escnull.sip":    {200, "<sip:%00@host5.example.com> <sip:%00%00@host5.example.com>"},
 		"valid/esc02.sip":      {405, ""}, // the method is not REGISTER
