@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -32,19 +33,25 @@ func program(t *testing.T, name, pkg string) string {
 	return path
 }
 
-// freePort returns a UDP port p of which p and p+1 were free.
+// freePort returns a port p of which p and p+1 were free for UDP and TCP, below
+// those that the kernel gives to others meanwhile.
 func freePort(t *testing.T) int {
 	t.Helper()
-	for range 50 {
-		a, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	free := func(port int) bool {
+		udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 		if err != nil {
-			t.Fatal(err)
+			return false
 		}
-		port := a.LocalAddr().(*net.UDPAddr).Port
-		b, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port + 1})
-		_ = a.Close()
-		if err == nil {
-			_ = b.Close()
+		defer udp.Close()
+		tcp, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		if err != nil {
+			return false
+		}
+		_ = tcp.Close()
+		return true
+	}
+	for range 50 {
+		if port := 16_000 + 2*rand.IntN(8_000); free(port) && free(port+1) {
 			return port
 		}
 	}
@@ -77,9 +84,11 @@ func TestSIPp(t *testing.T) {
 				store := edgetest.NewStore(t)
 				store.AddCredential(alice())
 				cfg := testConfig()
-				if cfg.algorithms, err = parseAlgorithms(offer); err != nil {
+				algorithms, err := parseAlgorithms(offer)
+				if err != nil {
 					t.Fatal(err)
 				}
+				cfg.algorithms = algorithms
 				r := restartEdge(t, cfg, store, &stream{})
 				var out bytes.Buffer
 				cmd := exec.CommandContext(t.Context(), sipp, r.SIP.String(), "-t", mode, "-i", "127.0.0.1", "-p", strconv.Itoa(freePort(t)),

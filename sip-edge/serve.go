@@ -119,6 +119,10 @@ func (e *edge) run(ctx context.Context, log *slog.Logger, started chan<- address
 		base.Go(func() error { return e.lease.Run(failed) })
 		base.Go(func() error { return e.register.Run(failed) })
 		base.Go(func() error { return e.server.Serve(failed, e.sockets.udp, e.sockets.tcp) })
+		select {
+		case <-e.server.Reading(): // before that nothing can be sent
+		case <-work.Done():
+		}
 		workers, running := errgroup.WithContext(work)
 		workers.Go(func() error { return e.notify.Run(running) })
 		workers.Go(func() error {

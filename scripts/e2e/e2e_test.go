@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -146,21 +147,30 @@ func environment() []string {
 	return kept
 }
 
-// freeAddr returns a loopback address whose port was free for UDP and TCP.
+// freeAddr returns a loopback address whose port, and the next one, were free
+// for UDP and TCP. The port is below those that the system gives to outgoing
+// connections, so that none of them takes it before it is used.
 func freeAddr() string {
 	for {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			panic(err)
-		}
-		addr := l.Addr().String()
-		packets, err := net.ListenPacket("udp", addr)
-		l.Close()
-		if err == nil {
-			packets.Close()
-			return addr
+		port := 20000 + rand.N(12000)
+		if free(port) && free(port+1) { // baresip takes the next one for TLS
+			return fmt.Sprintf("127.0.0.1:%d", port)
 		}
 	}
+}
+
+func free(port int) bool {
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return false
+	}
+	defer l.Close()
+	packets, err := net.ListenPacket("udp", addr)
+	if err != nil {
+		return false
+	}
+	return packets.Close() == nil
 }
 
 // answer is a reply of the API.

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -56,6 +57,9 @@ type Server struct {
 	tcp      *listener     // set by Serve
 	idle     time.Duration
 
+	reading  chan struct{} // closed when the UDP socket is being read
+	readOnce sync.Once
+
 	sources int           // bound on the source addresses of one generation of readers
 	dropped atomic.Uint64 // datagrams that cannot be SIP
 }
@@ -93,11 +97,16 @@ func New(log *slog.Logger, idle time.Duration) (*Server, error) {
 	}
 	s := &Server{
 		log: log, parser: parser, ua: ua, srv: srv, slots: make(chan struct{}, maxHandlers), idle: idle, sources: maxSources,
+		reading:  make(chan struct{}),
 		handlers: map[sip.RequestMethod]Handler{sip.OPTIONS: options, sip.CANCEL: cancel},
 	}
 	srv.OnNoRoute(s.dispatch) // it has no other routes
 	return s, nil
 }
+
+// Reading is closed when the UDP socket is being read. Before that, sipgo does
+// not know the socket, and what is sent by UDP would fail.
+func (s *Server) Reading() <-chan struct{} { return s.reading }
 
 // UserAgent returns sipgo's user agent, for those who send requests.
 func (s *Server) UserAgent() *sipgo.UserAgent { return s.ua }

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -33,11 +32,12 @@ type generation struct {
 	seen     int            // owned by the reader
 	full     chan struct{}
 	fullOnce sync.Once
-	dropped  *atomic.Uint64
+	server   *Server
 }
 
 // ReadFrom returns the next datagram that may be a SIP message.
 func (g *generation) ReadFrom(b []byte) (int, net.Addr, error) {
+	g.server.readOnce.Do(func() { close(g.server.reading) })
 	if g.seen >= g.sources {
 		g.fullOnce.Do(func() { close(g.full) })
 		timer := time.NewTimer(linger)
@@ -55,7 +55,7 @@ func (g *generation) ReadFrom(b []byte) (int, net.Addr, error) {
 		}
 		// A datagram that fills the buffer was cut off.
 		if n == len(b) || !plausible(b[:n]) {
-			g.dropped.Add(1)
+			g.server.dropped.Add(1)
 			continue
 		}
 		source = netip.AddrPortFrom(source.Addr().Unmap(), source.Port())
@@ -83,7 +83,7 @@ func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn) error {
 	var readers sync.WaitGroup
 	defer readers.Wait()
 	for {
-		g := &generation{UDPConn: conn, ended: ctx.Done(), sources: s.sources, full: make(chan struct{}), dropped: &s.dropped}
+		g := &generation{UDPConn: conn, ended: ctx.Done(), sources: s.sources, full: make(chan struct{}), server: s}
 		ended := make(chan error, 1)
 		readers.Go(func() { ended <- s.srv.ServeUDP(g) })
 		select {
