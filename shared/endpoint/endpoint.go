@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -50,6 +51,7 @@ const gcPercent = 400
 // not return.
 func Start(e Endpoint) {
 	debug.SetGCPercent(gcPercent)
+	runtime.GOMAXPROCS(1) // Lambda gives a function one request at a time; more threads only look for work
 	e.Log, e.Now = obs.Logger(os.Stdout, os.Getenv).With("function", e.Name), time.Now
 	lambda.Start(httpadapter.New(e).ProxyWithContext)
 }
