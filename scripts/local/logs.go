@@ -54,15 +54,15 @@ func (c *console) line(source string, raw []byte) {
 	io.WriteString(c.out, text+"\n")
 }
 
-// jsonLine adds the source to a JSON object; another line becomes the message
+// jsonLine adds the name of the process to a JSON object; another line becomes the message
 // of one.
 func jsonLine(source string, raw []byte, now time.Time) string {
 	head, _ := json.Marshal(source)
 	raw = bytes.TrimSpace(raw)
 	if len(raw) > 2 && raw[0] == '{' && json.Valid(raw) {
-		return `{"source":` + string(head) + "," + strings.TrimLeft(string(raw[1:]), " ")
+		return `{"process":` + string(head) + "," + strings.TrimLeft(string(raw[1:]), " ")
 	}
-	text, _ := json.Marshal(map[string]any{"source": source, "time": now.UTC().Format(time.RFC3339Nano), "msg": string(raw)})
+	text, _ := json.Marshal(map[string]any{"process": source, "time": now.UTC().Format(time.RFC3339Nano), "msg": string(raw)})
 	return string(text)
 }
 

@@ -67,10 +67,10 @@ func TestJSONLines(t *testing.T) {
 	c.now = func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
 	fmt.Fprint(c.source("a/b"), "{\"msg\":\"x\"}\nwords \"quoted\"\n{}\n{\"broken\n")
 	want := []string{
-		`{"source":"a/b","msg":"x"}`,
-		`{"source":"a/b","time":"2026-01-02T03:04:05Z","msg":"words \"quoted\""}`,
-		`{"source":"a/b","time":"2026-01-02T03:04:05Z","msg":"{}"}`,
-		`{"source":"a/b","time":"2026-01-02T03:04:05Z","msg":"{\"broken"}`,
+		`{"process":"a/b","msg":"x"}`,
+		`{"process":"a/b","time":"2026-01-02T03:04:05Z","msg":"words \"quoted\""}`,
+		`{"process":"a/b","time":"2026-01-02T03:04:05Z","msg":"{}"}`,
+		`{"process":"a/b","time":"2026-01-02T03:04:05Z","msg":"{\"broken"}`,
 	}
 	got := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 	if len(got) != len(want) {
