@@ -98,6 +98,7 @@ func TestDocumentedRequests(t *testing.T) {
 		}},
 		{"UsersDevices", "GET", "/accounts/" + system.credentials["account_id"] + "/users/" + userID + "/devices", "", "", 200, nil},
 		{"AuthnByIP", "PUT", devices(), asJSON, `{"data":{"enabled":true,"name":"authn_by_ip","sip":{"invite_format":"e164", "ip":"192.0.2.77","method":"ip"}}}`, 201, func(t *testing.T, got answer) {
+			removeLater(t, c, got.data("id").(string))
 			if got.data("sip", "ip") != "192.0.2.77" || got.data("sip", "method") != "ip" {
 				t.Errorf("got %s", got.text)
 			}
@@ -138,6 +139,7 @@ func TestDevicesOfAUser(t *testing.T) {
 	c := login(t)
 	userID, guest := "aaaabbbbccccddddeeeeffff00001111", "aaaabbbbccccddddeeeeffff00002222"
 	owned := c.call("PUT", devices(), `{"data":{"name":"owned","owner_id":"`+userID+`","hotdesk":{"users":{"`+guest+`":{}}}}}`, 201).data("id")
+	removeLater(t, c, owned.(string))
 	path := "/accounts/" + system.credentials["account_id"] + "/users/"
 	for user, hotdesked := range map[string]bool{userID: false, guest: true} {
 		eventually(t, func() string {

@@ -249,8 +249,24 @@ func lastLines(log string) string {
 	return strings.Join(lines[max(0, len(lines)-15):], "\n")
 }
 
-// login returns a client with the demo user's token.
+// login returns a client with the demo user's token. All tests share one, as
+// logins are limited.
 func login(t testing.TB) client {
+	t.Helper()
+	shared.once.Do(func() { shared.token = freshLogin(t).token })
+	if shared.token == "" {
+		t.Fatal("the demo user could not log in")
+	}
+	return client{t: t, token: shared.token}
+}
+
+var shared struct {
+	once  sync.Once
+	token string
+}
+
+// freshLogin logs the demo user in.
+func freshLogin(t testing.TB) client {
 	t.Helper()
 	c := system.credentials
 	sum := md5.Sum([]byte(c["username"] + ":" + c["password"]))

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -16,7 +17,30 @@ func newDevice(t testing.TB, c client, username string) string {
 	t.Helper()
 	got := c.call("PUT", devices(), document.Object{"data": document.Object{
 		"name": "phone of " + username, "sip": document.Object{"username": username, "password": "secret-" + username}}}, 201)
-	return got.data("id").(string)
+	id := got.data("id").(string)
+	removeLater(t, c, id)
+	return id
+}
+
+// removeLater deletes a device when the test ends, so that its names are free
+// for the next run.
+func removeLater(t testing.TB, c client, id string) {
+	t.Cleanup(func() {
+		r, err := http.NewRequest("DELETE", system.api+"/v2"+devices()+"/"+id, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Auth-Token", c.token)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		response.Body.Close()
+		if response.StatusCode != 200 && response.StatusCode != 404 {
+			t.Errorf("delete device: got %d", response.StatusCode)
+		}
+	})
 }
 
 // registered reports whether the device is in the status list.
