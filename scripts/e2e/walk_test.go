@@ -115,7 +115,7 @@ func TestProvisionRegisterReboot(t *testing.T) {
 				t.Errorf("got delivery %+v", d)
 			}
 
-			c.call("PUT", devices()+"/"+id, `{"action":"notify","data":{"event":"resync"}}`, 201)
+			c.call("PUT", devices()+"/"+id, `{"action":"notify","data":{"event":"resync","expires_s":0}}`, 201) // now or never
 			if event := header(p.notified(), "Event"); event != "resync" {
 				t.Errorf("got event %q", event)
 			}

@@ -44,6 +44,9 @@ func (s State) Final() bool { return s == Delivered || s == Failed || s == Expir
 const (
 	// DefaultLife is how long a NOTIFY waits for a phone that is offline.
 	DefaultLife = 24 * time.Hour
+	// AtOnce is how long a NOTIFY may take that shall not wait for a phone: the
+	// stream wakes an edge within a second.
+	AtOnce = 15 * time.Second
 	// Retention is how long a receipt can be read after the command was made.
 	Retention = 7 * 24 * time.Hour
 	// ClaimLife is how long an edge may take over one command before another
@@ -138,11 +141,12 @@ type Store interface {
 }
 
 // Life returns how long the command that a client asks for may wait for the
-// phone: expires_s of params, in seconds, else DefaultLife.
+// phone: expires_s of params, in seconds, else DefaultLife. Less than AtOnce
+// is AtOnce, or no edge could be in time.
 func Life(params document.Object) time.Duration {
 	if n, ok := params["expires_s"].(json.Number); ok {
 		if seconds, err := n.Int64(); err == nil {
-			return time.Duration(seconds) * time.Second
+			return max(AtOnce, time.Duration(seconds)*time.Second)
 		}
 	}
 	return DefaultLife

@@ -154,8 +154,7 @@ func (s Service) newCommand(by Actor, d Device, held Claims, life time.Duration)
 
 // Sync asks the device's phones to check their configuration, and to restart
 // first if reboot says so. It returns the id of the command. A phone that is
-// offline is told when it registers, if that is within life; zero is now or
-// never. Errors: fault.NotFound if the device is gone; fault.Unavailable.
+// offline is told when it registers, if that is within life. Errors: fault.NotFound if the device is gone; fault.Unavailable.
 func (s Service) Sync(ctx context.Context, by Actor, d Device, reboot *bool, life time.Duration) (string, error) {
 	return s.send(ctx, by, d, checkSync(d, reboot), life)
 }

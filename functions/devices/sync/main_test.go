@@ -27,7 +27,7 @@ func TestSync(t *testing.T) {
 		{"Reboot", "?reboot=true", "", 200, &yes, command.DefaultLife},
 		{"Reload", "?reboot=false", "", 200, &no, command.DefaultLife},
 		{"InTheBody", "", `{"data":{"reboot":true,"expires_s":60}}`, 200, &yes, time.Minute},
-		{"NowOrNever", "?expires_s=0", "", 200, nil, 0},
+		{"NowOrNever", "?expires_s=0", "", 200, nil, command.AtOnce},
 		{"RefusesNonsense", "?reboot=maybe", "", 400, nil, 0},
 		{"RefusesNegativeTime", "?expires_s=-1", "", 400, nil, 0},
 		{"RefusesMoreThanAWeek", "?expires_s=604801", "", 400, nil, 0},
