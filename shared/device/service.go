@@ -59,8 +59,8 @@ func (s Service) Create(ctx context.Context, by Actor, data document.Object) (De
 }
 
 // Replace stores data, which it takes over, in place of old's document. A
-// device keeps its type if data says nothing of it. Errors as for Create; fault.Conflict if old is no
-// longer what is stored.
+// device keeps its type if data says nothing of it. Errors as for Create;
+// fault.Conflict if old is no longer what is stored.
 func (s Service) Replace(ctx context.Context, by Actor, old Device, data document.Object) (Device, error) {
 	if kept, has := old.Doc["device_type"]; has {
 		if _, says := data["device_type"]; !says {
@@ -73,7 +73,7 @@ func (s Service) Replace(ctx context.Context, by Actor, old Device, data documen
 // Patch merges data into old's document: objects merge, null removes, an empty
 // object clears, everything else replaces. Errors as for Replace.
 func (s Service) Patch(ctx context.Context, by Actor, old Device, data document.Object) (Device, error) {
-	return s.write(ctx, by, old, old, document.Merge(old.Doc, document.Public(data)))
+	return s.write(ctx, by, old, old, document.Merge(old.Doc, data))
 }
 
 // write runs the one way from what a client sent to what is stored. It changes

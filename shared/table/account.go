@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/dialplane/dialplane/shared/account"
+	"github.com/dialplane/dialplane/shared/auth"
 	"github.com/dialplane/dialplane/shared/fault"
 	"github.com/dialplane/dialplane/shared/ident"
 )
@@ -50,7 +51,7 @@ func accountClaims(a account.Account) []claim {
 		out = append(out, claim{key: nameKey(name), taken: inUse("name", "Account name already in use", a.Name)})
 	}
 	if a.APIKey != "" {
-		out = append(out, claim{key: apiKeyKey(apiKeyHash(a.APIKey)), taken: fault.Conflicting(nil)})
+		out = append(out, claim{key: apiKeyKey(auth.HashAPIKey(a.APIKey)), taken: fault.Conflicting(nil)})
 	}
 	return out
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/dialplane/dialplane/shared/fault"
+	"github.com/dialplane/dialplane/shared/wait"
 )
 
 const (
@@ -28,14 +29,7 @@ var firstPause = 25 * time.Millisecond
 // pause waits before retry n, counted from 0: a random time, so that rivals
 // part. It returns false when ctx has ended.
 func pause(ctx context.Context, n int) bool {
-	timer := time.NewTimer(rand.N(firstPause << n))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
+	return wait.For(ctx, rand.N(firstPause<<n))
 }
 
 // get reads one item consistently; nil if there is none.

@@ -1,8 +1,6 @@
 package table
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strconv"
 	"strings"
 	"time"
@@ -105,10 +103,6 @@ func mdnKey(number string) key  { return key{"MDN#" + number, claimSK} }
 func realmKey(realm string) key { return key{"REALM#" + strings.ToLower(realm), claimSK} }
 func nameKey(name string) key   { return key{"NAME#" + name, claimSK} }
 func apiKeyKey(hash string) key { return key{"APIKEY#" + hash, claimSK} }
-func apiKeyHash(secret string) string {
-	sum := sha256.Sum256([]byte(secret))
-	return hex.EncodeToString(sum[:])
-}
 
 // Keys of authentication.
 func tokenKey(id string) key      { return key{"TOKEN#" + id, "REVOKED"} }

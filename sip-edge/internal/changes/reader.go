@@ -25,6 +25,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+
+	"github.com/dialplane/dialplane/shared/wait"
 )
 
 const (
@@ -205,18 +207,6 @@ func (r *Reader) describe(ctx context.Context, arn string) ([]types.Shard, error
 
 // backOff waits about d and returns the next wait.
 func backOff(ctx context.Context, d time.Duration) time.Duration {
-	wait(ctx, d/2+rand.N(d/2+1))
+	wait.For(ctx, d/2+rand.N(d/2+1))
 	return min(2*d, errorPauseMax)
-}
-
-// wait returns false if ctx ended before d was over.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+
+	"github.com/dialplane/dialplane/shared/wait"
 )
 
 // pageSize is the most that GetRecords returns.
@@ -70,7 +72,7 @@ func (r *Reader) readShard(ctx context.Context, arn, shard string, from types.Sh
 			return // the end of the shard
 		}
 		if len(page.Records) == 0 {
-			wait(ctx, idlePoll)
+			wait.For(ctx, idlePoll)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dialplane/dialplane/shared/command"
 	"github.com/dialplane/dialplane/shared/fault"
+	"github.com/dialplane/dialplane/shared/wait"
 	"github.com/dialplane/dialplane/sip-edge/internal/registrar"
 )
 
@@ -60,7 +61,7 @@ func (n *Notifier) attempt(ctx context.Context, ref command.Ref) {
 func (n *Notifier) claim(ctx context.Context, ref command.Ref) (c command.Command, err error) {
 	for pause := storeRetry; ; pause = 2 * pause {
 		c, err = n.Commands.ClaimCommand(ctx, ref, n.Edge, n.Now())
-		if fault.Of(err) != fault.Unavailable || pause > storeRetryMax || !wait(ctx, pause) {
+		if fault.Of(err) != fault.Unavailable || pause > storeRetryMax || !wait.For(ctx, pause) {
 			return c, err
 		}
 	}
@@ -154,7 +155,7 @@ func (n *Notifier) finish(ctx context.Context, c command.Command) error {
 		switch {
 		case err == nil:
 			return nil
-		case fault.Of(err) != fault.Unavailable || !wait(ctx, pause):
+		case fault.Of(err) != fault.Unavailable || !wait.For(ctx, pause):
 			if len(c.Deliveries) > 0 {
 				n.remember(c.Ref(), c.Deliveries)
 			}

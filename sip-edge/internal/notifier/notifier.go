@@ -22,6 +22,7 @@ import (
 	"github.com/dialplane/dialplane/shared/command"
 	"github.com/dialplane/dialplane/shared/credential"
 	"github.com/dialplane/dialplane/shared/registration"
+	"github.com/dialplane/dialplane/shared/wait"
 	"github.com/dialplane/dialplane/sip-edge/internal/registrar"
 )
 
@@ -156,7 +157,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 // sweepLoop finds what the stream has lost, what dead edges have left, and what
 // has waited too long.
 func (n *Notifier) sweepLoop(ctx context.Context) {
-	for pause := time.Duration(0); wait(ctx, pause); pause = SweepPeriod {
+	for pause := time.Duration(0); wait.For(ctx, pause); pause = SweepPeriod {
 		refs, err := n.Commands.DueCommands(ctx, n.Now(), max(1, cap(n.queue)-len(n.queue)))
 		if err != nil && ctx.Err() == nil {
 			n.Log.Warn("due commands not read", "err", err)
@@ -199,7 +200,7 @@ func (n *Notifier) checkLoop(ctx context.Context) {
 			pause = storeRetry
 			continue
 		}
-		if !wait(ctx, pause) {
+		if !wait.For(ctx, pause) {
 			return
 		}
 		pause = min(2*pause, storeRetryMax)
@@ -220,18 +221,6 @@ func (n *Notifier) check(ctx context.Context, d device) error {
 		}
 	}
 	return nil
-}
-
-// wait returns false if ctx ended before d was over.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
 
 // remember keeps receipts that could not be stored.

@@ -14,6 +14,7 @@ import (
 	"github.com/dialplane/dialplane/shared/command"
 	"github.com/dialplane/dialplane/shared/credential"
 	"github.com/dialplane/dialplane/shared/registration"
+	"github.com/dialplane/dialplane/shared/wait"
 	"github.com/dialplane/dialplane/sip-edge/internal/edgetest"
 	"github.com/dialplane/dialplane/sip-edge/internal/registrar"
 )
@@ -66,7 +67,7 @@ func (w *world) Send(ctx context.Context, b registration.Binding, n command.Noti
 	status, silence := w.answers[b.Key], w.silence[b.Key]
 	w.mu.Unlock()
 	d := command.Delivery{Contact: b.Contact, Event: n.Event, Edge: "edge-1", Status: status, Sent: time.Now()}
-	if !wait(ctx, silence) {
+	if !wait.For(ctx, silence) {
 		return d, false
 	}
 	d.Answered = time.Now()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dialplane/dialplane/shared/fault"
 	"github.com/dialplane/dialplane/shared/registration"
+	"github.com/dialplane/dialplane/shared/wait"
 )
 
 // leaseRetry is the wait after a renewal that failed.
@@ -34,7 +35,7 @@ func (l Lease) Start(ctx context.Context) error {
 			return err
 		}
 		l.Log.Warn("waiting for the store", "err", err)
-		if !wait(ctx, leaseRetry) {
+		if !wait.For(ctx, leaseRetry) {
 			return ctx.Err()
 		}
 	}
@@ -43,7 +44,7 @@ func (l Lease) Start(ctx context.Context) error {
 // Run renews the lease until ctx ends.
 func (l Lease) Run(ctx context.Context) error {
 	pause := registration.LeasePeriod
-	for wait(ctx, pause) {
+	for wait.For(ctx, pause) {
 		pause = registration.LeasePeriod
 		if err := l.put(ctx, false); err != nil && ctx.Err() == nil {
 			l.Log.Warn("lease not renewed", "err", err)
@@ -64,16 +65,4 @@ func (l Lease) put(ctx context.Context, stopped bool) error {
 		return fmt.Errorf("put lease: %w", err)
 	}
 	return nil
-}
-
-// wait returns false if ctx ended before d was over.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
